@@ -229,7 +229,8 @@ for name in ["ABI1", "Faulty", "Clock", "ReadOnly"] {
 }
 
 let inC: Set = [
-  "CPabalTransport", "CPabalCurl", "CPabalPostgreSQL", "ConsoleEntry", "ABI1Fixture", "FaultyFixture", "ClockFixture",
+  "CPabalTransport", "CPabalCurl", "CPabalPostgreSQL", "ConsoleEntry", "ABI1Fixture", "FaultyFixture",
+  "ClockFixture",
   "ReadOnlyFixture",
 ]
 for target in package.targets where target.type != .system {

@@ -11,7 +11,9 @@ struct StorageCopyTests {
   /// An installation with mail in several states, pending verifications, a suppression and a trace.
   private func fill(_ database: any StorageDatabase, _ keys: Keyring) async throws -> VerificationFixture {
     let fixture = VerificationFixture(database.verificationStore, database.outbox, keys: keys)
-    for number in 0..<3 { _ = try await fixture.start("user\(number)@example.com", client: "192.0.2.\(number)") }
+    for number in 0..<3 {
+      _ = try await fixture.start("user\(number)@example.com", client: "192.0.2.\(number)")
+    }
     _ = try await fixture.outcome(
       try #require(try await database.outbox.read(OutboxQuery()).entries.first?.group),
       try fixture.wrong(for: "user2@example.com"))
@@ -36,13 +38,18 @@ struct StorageCopyTests {
     query.withMarks = true
     let view = try await database.outbox.read(query)
     let found = try await database.verificationStore.read { transaction in
-      try view.entries.compactMap(\.group).filter { $0.count == 26 }.compactMap { try transaction.verification($0) }
+      try view.entries.compactMap(\.group).filter { $0.count == 26 }.compactMap {
+        try transaction.verification($0)
+      }
     }
     let list = SuppressionList(database.suppressionStore, keys: keys)
     return view.entries.map { "\($0)" } + ["\(view.counts.sorted { $0.key.rawValue < $1.key.rawValue })"]
       + ["\(view.transports)", "\(view.backlog.sending)", "\(found)"]
       + (try await list.list(limit: 10)).map { "\($0)" }
-      + ["\(try await database.bounceStore.traces([[1, 2]]))", "\(try await database.bounceStore.cursor([[8]]) ?? [])"]
+      + [
+        "\(try await database.bounceStore.traces([[1, 2]]))",
+        "\(try await database.bounceStore.cursor([[8]]) ?? [])",
+      ]
   }
 
   @Test func `everything moves to PostgreSQL and back, and goes on there`() async throws {
@@ -66,7 +73,8 @@ struct StorageCopyTests {
         store: destination.verificationStore, keys: keys, composer: fixture.composer,
         now: { fixture.clock.now })
       let id = try #require(try await destination.outbox.read(OutboxQuery(limit: 10_000)).entries.last?.group)
-      #expect(try await service.check(id, code: try fixture.code(for: "user0@example.com")).outcome == .approved)
+      #expect(
+        try await service.check(id, code: try fixture.code(for: "user0@example.com")).outcome == .approved)
       _ = try await service.start(to: "new@example.com")
       try await destination.outbox.add([mail(5_000)])
 
@@ -103,7 +111,8 @@ struct StorageCopyTests {
       #expect(try server.run("SELECT count(*) FROM pabal.mailbox", in: settings.database) == "0")
       // Killed after the commit and before the file was renamed.
       let first = try StorageCopy.move(path, to: destination, keys: keys, at: second(5))
-      for suffix in ["", "-wal", "-shm"] where FileManager.default.fileExists(atPath: first.renamed + suffix) {
+      for suffix in ["", "-wal", "-shm"] where FileManager.default.fileExists(atPath: first.renamed + suffix)
+      {
         try FileManager.default.moveItem(atPath: first.renamed + suffix, toPath: path + suffix)
       }
       let again = try StorageCopy.move(path, to: destination, keys: keys, at: second(6))

@@ -65,11 +65,13 @@ import Testing
     #expect(entries.allSatisfy { $0.state == .rejected })
   }
 
-  @Test(arguments: [
-    ("kim@a.example", nil, "kim@a.example"), ("ceo@bank.example", nil, "service@a.example"),
-    ("root@mail.example", nil, "root@mail.example"), ("ceo@bank.example", "@bank.example", "ceo@bank.example"),
-    ("SERVICE@a.example", nil, "SERVICE@a.example"),
-  ] as [(String, String?, String)])
+  @Test(
+    arguments: [
+      ("kim@a.example", nil, "kim@a.example"), ("ceo@bank.example", nil, "service@a.example"),
+      ("root@mail.example", nil, "root@mail.example"),
+      ("ceo@bank.example", "@bank.example", "ceo@bank.example"),
+      ("SERVICE@a.example", nil, "SERVICE@a.example"),
+    ] as [(String, String?, String)])
   func `with a forced sender, reports go to another address only if it is one of the submitter's`(
     _ sender: String, _ listed: String?, _ expected: String
   ) throws {

@@ -109,7 +109,9 @@ public struct PostgreSQLAddress: Sendable, Hashable {
 
   private mutating func set(_ parameter: String, _ value: String) throws(SettingError) {
     switch parameter {
-    case "host": hosts = try value.split(separator: ",").map { name throws(SettingError) in try Host(text: String(name)) }
+    case "host":
+      hosts = try value.split(separator: ",").map { name throws(SettingError) in try Host(text: String(name))
+      }
     case "port":
       guard let port = Int(value), (1...65_535).contains(port) else {
         throw SettingError(message: "the port of the URI is invalid", remedy: "use 1 to 65535")

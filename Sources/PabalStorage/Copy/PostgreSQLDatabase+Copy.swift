@@ -30,7 +30,9 @@ extension PostgreSQLDatabase {
         result.wasCopied = true
       } else {
         let found = try transaction.run(
-          ["mail", "verification", "suppression"].map { PostgreSQLStatement("SELECT FROM pabal.\($0) LIMIT 1") })
+          ["mail", "verification", "suppression"].map {
+            PostgreSQLStatement("SELECT FROM pabal.\($0) LIMIT 1")
+          })
         guard found.allSatisfy({ $0.count == 0 }) else {
           throw PostgreSQLError(kind: .statement, error: .notEmpty)
         }
@@ -98,7 +100,8 @@ extension PostgreSQLDatabase {
       for table in StoredTable.all {
         try connection.run([
           PostgreSQLStatement(
-            "DECLARE rows CURSOR FOR SELECT \(table.columnList) FROM pabal.\(table.name) ORDER BY \(table.order)")
+            "DECLARE rows CURSOR FOR SELECT \(table.columnList) FROM pabal.\(table.name) ORDER BY \(table.order)"
+          )
         ])
         while true {
           let found = try connection.run([PostgreSQLStatement("FETCH \(StorageCopy.batchSize) FROM rows")])[0]

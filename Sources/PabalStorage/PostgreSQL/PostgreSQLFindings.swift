@@ -10,8 +10,10 @@ enum PostgreSQLFindings {
     """)
 
   /// Returns warnings about durability and notifications. Blocks.
-  static func all(_ pool: PostgreSQLPool, _ notifier: PostgreSQLNotifier) throws(StorageError) -> [Diagnostic] {
-    let rows = try pool.readNow { connection throws(PostgreSQLError) in try connection.run([settings])[0] }.get()
+  static func all(_ pool: PostgreSQLPool, _ notifier: PostgreSQLNotifier) throws(StorageError) -> [Diagnostic]
+  {
+    let rows = try pool.readNow { connection throws(PostgreSQLError) in try connection.run([settings])[0] }
+      .get()
     var findings: [Diagnostic] = []
     func add(_ message: String, _ remedy: String) {
       findings.append(Diagnostic(message, remedy: remedy, severity: .warning))

@@ -75,7 +75,8 @@ public struct PostgreSQLSuppressionStore: SuppressionStore {
       let removed = try transaction.runWriting([
         PostgreSQLStatement("SELECT pg_advisory_xact_lock($1)", [.int(PostgreSQLMigration.lock + 2)]),
         PostgreSQLStatement(
-          "DELETE FROM pabal.suppression WHERE key = ANY ($1) RETURNING key", [.bytes(replacements.map(\.key))]),
+          "DELETE FROM pabal.suppression WHERE key = ANY ($1) RETURNING key",
+          [.bytes(replacements.map(\.key))]),
       ])[1]
       let keys = Set(removed.rows.compactMap { $0.bytes(0) })
       let records = replacements.filter { keys.contains($0.key) }.map(\.record)

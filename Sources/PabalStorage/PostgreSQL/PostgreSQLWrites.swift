@@ -41,7 +41,9 @@ struct PostgreSQLWrites {
   /// Moves events under a key that are dated after `now` back to `now`.
   mutating func clamp(_ key: [UInt8], at now: Timestamp) {
     clamps.append((key, now))
-    for index in events.indices where events[index].key == key { events[index].at = min(events[index].at, now) }
+    for index in events.indices where events[index].key == key {
+      events[index].at = min(events[index].at, now)
+    }
   }
 
   /// Applies the changes of a key's events to what was fetched.

@@ -129,7 +129,8 @@ struct SQLiteVerificationTransaction: VerificationTransaction {
         created = ?, renewed = ?, expires = ?, ended = ?, proof = ?, mail = ?, language = ? WHERE id = ?
       """,
       [
-        record.request, record.state.rawValue, record.generation, record.code, EarlierCodes.encode(record.earlier),
+        record.request, record.state.rawValue, record.generation, record.code,
+        EarlierCodes.encode(record.earlier),
         record.attempts, record.created, record.codeCreated, record.expires, record.ended, record.proof,
         record.mail, record.language, record.id,
       ])

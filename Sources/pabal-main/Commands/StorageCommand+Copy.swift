@@ -60,7 +60,8 @@ extension StorageCommand {
       return text
     }
 
-    private func copy(_ source: String, _ context: CommandContext) throws(CommandError) -> StorageCopy.Result {
+    private func copy(_ source: String, _ context: CommandContext) throws(CommandError) -> StorageCopy.Result
+    {
       let isURI = source.contains("://")
       guard isURI == (context.configuration.storage.postgresql == nil) else {
         throw CommandError(
@@ -68,7 +69,8 @@ extension StorageCommand {
           isURI
             ? "both databases are PostgreSQL" : "both databases are SQLite files",
           remedy: isURI
-            ? "copy it with pg_dump and pg_restore" : "copy it with pabal storage backup, or set storage.postgresql")
+            ? "copy it with pg_dump and pg_restore"
+            : "copy it with pabal storage backup, or set storage.postgresql")
       }
       let settings = isURI ? try sourceSettings(source) : nil
       let storage = try context.storage()

@@ -36,7 +36,8 @@ struct StorageCommand: ParsableCommand {
 
     func run() throws {
       let context = try CommandContext(common)
-      let path = try context.databaseFile("pg_dump --schema=pabal copies a PostgreSQL database while it is in use")
+      let path = try context.databaseFile(
+        "pg_dump --schema=pabal copies a PostgreSQL database while it is in use")
       guard SQLiteDatabase.exists(path) else {
         throw CommandError(
           .configuration, "the database \(path) doesn't exist, so there is nothing to back up",

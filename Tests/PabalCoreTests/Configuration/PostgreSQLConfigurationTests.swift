@@ -28,7 +28,8 @@ import Testing
 
   @Test func `a URI and an object describe the same database`() throws {
     let uri = try address(
-      #""postgresql://kim%40x:p%3Aw%2F@db1.example.com,[::1]:5433,%2Frun%2Fpg/pabal%20x?sslmode=require&sslrootcert=/ca.pem""#)
+      #""postgresql://kim%40x:p%3Aw%2F@db1.example.com,[::1]:5433,%2Frun%2Fpg/pabal%20x?sslmode=require&sslrootcert=/ca.pem""#
+    )
     #expect(uri.hosts.map(\.name) == ["db1.example.com", "::1", "/run/pg"])
     #expect(uri.hosts.map(\.port) == [nil, 5_433, nil])
     #expect(uri.hosts.map(\.isLocal) == [false, true, true])
@@ -84,7 +85,8 @@ import Testing
 
   @Test(arguments: [
     (#""postgresql": "mysql://db/x""#, "not the URI"), (#""postgresql": "postgresql://db""#, "no database"),
-    (#""postgresql": "postgresql://db:0/x""#, "the port"), (#""postgresql": "postgresql://d b/x""#, "not a host"),
+    (#""postgresql": "postgresql://db:0/x""#, "the port"),
+    (#""postgresql": "postgresql://d b/x""#, "not a host"),
     (#""postgresql": "postgresql://db/x?sslmode=full""#, "not a valid choice"),
     (#""postgresql": "postgresql://db/x?options=-c%20a""#, "poolers refuse"),
     (#""postgresql": "postgresql://db/x?pool=1""#, "unknown parameter 'pool'"),
@@ -98,7 +100,10 @@ import Testing
     (#""postgresql": {"hosts": ["db:x"], "database": "x"}"#, "the port"),
     (#""postgresql": {"hosts": ["db"], "database": "x", "connections": 1}"#, "2 to 64"),
     (#""postgresql": {"hosts": ["db"], "database": "x", "sslmode": "on"}"#, "not a valid choice"),
-    (#""postgresql": {"hosts": ["db"], "database": "x", "host": "db"}"#, "storage.postgresql.host: unknown key"),
+    (
+      #""postgresql": {"hosts": ["db"], "database": "x", "host": "db"}"#,
+      "storage.postgresql.host: unknown key"
+    ),
     (#""postgres": "postgresql://db/x""#, "storage.postgres: unknown key"),
   ])
   func `a mistake is one error that names it`(_ storage: String, _ message: String) {

@@ -19,7 +19,9 @@ struct PostgreSQLTransactionTests {
   }
 
   /// Returns the least number of round trips of several runs of `body`, because some also sweep.
-  private func roundTrips(_ database: PostgreSQLDatabase, _ body: (Int) async throws -> Void) async throws -> Int {
+  private func roundTrips(_ database: PostgreSQLDatabase, _ body: (Int) async throws -> Void) async throws
+    -> Int
+  {
     var least = Int.max
     for number in 0..<5 {
       let before = database.pool.roundTrips
@@ -69,7 +71,8 @@ struct PostgreSQLTransactionTests {
           try await group.waitForAll()
         }
         #expect(database.pool.roundTrips - before < 150)
-        #expect(try await database.outbox.read(OutboxQuery(limit: 0, withCounts: true)).counts == [.waiting: 300])
+        #expect(
+          try await database.outbox.read(OutboxQuery(limit: 0, withCounts: true)).counts == [.waiting: 300])
       }
     }
   }
@@ -95,7 +98,8 @@ struct PostgreSQLTransactionTests {
         try proxy.waitForLoss()
         #expect(try server.run("SELECT count(*) FROM pabal.verification", in: settings.database) == "1")
         #expect(try server.run("SELECT count(*) FROM pabal.mail", in: settings.database) == "2")
-        let events = try server.run("SELECT count(*) FROM pabal.limit_note GROUP BY key", in: settings.database)
+        let events = try server.run(
+          "SELECT count(*) FROM pabal.limit_note GROUP BY key", in: settings.database)
         #expect(Set(events.split(separator: "\n")) == ["1"])
         #expect(try await fixture.outcome(started.id, try fixture.code()) == .approved)
 
@@ -214,7 +218,8 @@ struct PostgreSQLTransactionTests {
         return await group.reduce(0) { $0 + ($1 ? 1 : 0) }
       }
       #expect(results == 25)
-      #expect(try await database.outbox.read(OutboxQuery(limit: 0, withCounts: true)).counts == [.waiting: 25])
+      #expect(
+        try await database.outbox.read(OutboxQuery(limit: 0, withCounts: true)).counts == [.waiting: 25])
     }
   }
 
