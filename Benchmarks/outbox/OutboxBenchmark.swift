@@ -12,6 +12,18 @@ internal import PabalStorage
       print("usage: bench-outbox DIRECTORY [SECONDS]")
       exit(64)
     }
+    if directory == "postgresql" {
+      guard let benchmark = PostgreSQLBenchmark(Array(arguments.dropFirst())) else {
+        print("usage: bench-outbox postgresql adds|starts|sent|latency PARAMETERS CALLERS SECONDS [RATE]")
+        exit(64)
+      }
+      do throws(StorageError) {
+        return try await benchmark.run()
+      } catch {
+        print(error)
+        exit(75)
+      }
+    }
     let seconds = arguments.dropFirst().first.flatMap { Double($0) } ?? 2
     do throws(StorageError) {
       let commits = try await CommitBenchmark(directory).run(rounds: 3, seconds: seconds / 3)
@@ -66,17 +78,16 @@ func waitingMail(_ number: Int, _ content: [UInt8], lane: Lane = .code) -> Outbo
     content: content)
 }
 
-/// Runs work in 64 concurrent callers, each of which repeats it as soon as it has finished.
+/// Runs work in concurrent callers, each of which repeats it as soon as it has finished.
 enum ConcurrentCallers {
-  private static let count = 64
-
   /// Returns how many times a second `work` finished. It receives its caller's number and iteration.
   static func rate(
-    _ seconds: Double, _ work: @escaping @Sendable (_ caller: Int, _ iteration: Int) async throws -> Void
+    _ seconds: Double, callers: Int = 64,
+    _ work: @escaping @Sendable (_ caller: Int, _ iteration: Int) async throws -> Void
   ) async -> Double {
     let began = now()
     let done = await withTaskGroup(of: Int.self) { group in
-      for caller in 0..<count {
+      for caller in 0..<callers {
         group.addTask {
           var iteration = 0
           while now() - began < seconds {

@@ -48,7 +48,7 @@ struct VerificationBenchmark {
 }
 
 /// Composes a mail of about 2 KB, because rendering isn't measured here.
-private struct BenchmarkMailComposer: VerificationMailComposer {
+struct BenchmarkMailComposer: VerificationMailComposer {
   func mail(for request: VerificationMailRequest) throws(VerificationError) -> VerificationMail {
     let text = String(repeating: "The code is \(request.code ?? "").\n", count: 100)
     do throws(MailError) {

@@ -66,8 +66,6 @@ public final class PostgreSQLDatabase: StorageDatabase {
     }
   }
 
-  deinit { close() }
-
   /// Closes the connections; later calls fail.
   public func close() {
     notifier.close()

@@ -4,6 +4,7 @@ internal import Synchronization
 /// The outbox in a PostgreSQL database, which any number of nodes share.
 public final class PostgreSQLOutbox: Outbox {
   private let pool: PostgreSQLPool
+  private let settlements: PostgreSQLCoalescer<OutboxSettlement, OutboxEntry?>
   private let notifier: PostgreSQLNotifier
   private let batches: PostgreSQLBatches
   // The turns of callers; they are kept in memory, because they only matter among mail that waits now.
@@ -11,6 +12,9 @@ public final class PostgreSQLOutbox: Outbox {
 
   init(_ pool: PostgreSQLPool, _ notifier: PostgreSQLNotifier, _ batches: PostgreSQLBatches) {
     self.pool = pool
+    settlements = PostgreSQLCoalescer(pool, limit: 256) { settlements, transaction throws(PostgreSQLError) in
+      try PostgreSQLSettlements(settlements).run(in: transaction)
+    }
     self.notifier = notifier
     self.batches = batches
   }
@@ -102,50 +106,9 @@ public final class PostgreSQLOutbox: Outbox {
       ])
   }
 
-  /// Records how attempts ended.
+  /// Records how attempts ended, in a commit that concurrent calls share.
   public func settle(_ settlements: [OutboxSettlement]) async throws(StorageError) -> [OutboxEntry?] {
-    guard !settlements.isEmpty else { return [] }
-    return try await pool.write { transaction throws(PostgreSQLError) in
-      let found = try transaction.run([
-        PostgreSQLMailTable.select(
-          "WHERE m.id = ANY ($1) ORDER BY m.number FOR UPDATE", [.texts(settlements.map(\.id))])
-      ])[0]
-      var rows: [String: PostgreSQLMailTable.NumberedEntry] = [:]
-      for row in found.rows {
-        let row = try PostgreSQLMailTable.NumberedEntry(row)
-        rows[row.entry.id] = row
-      }
-      var results: [OutboxEntry?] = []
-      var settled: [PostgreSQLMailTable.NumberedEntry] = []
-      var rejected: [OutboxEntry] = []
-      var reports: [OutboxEntry] = []
-      var marks: [(mail: Int64, mark: RecipientMark)] = []
-      var traces: [(trace: OutboxTrace, mail: String, at: Timestamp)] = []
-      for settlement in settlements {
-        guard var row = rows[settlement.id],
-          row.entry.isLeased(by: settlement.owner, attempt: settlement.attempt)
-        else {
-          results.append(nil)
-          continue
-        }
-        row.entry.settle(settlement)
-        rows[settlement.id] = row
-        settled.append(row)
-        results.append(row.entry)
-        if row.entry.state == .rejected { rejected.append(row.entry) }
-        reports += settlement.reports.map(\.entry)
-        marks += settlement.marks.map { (row.number, $0) }
-        if let trace = settlement.trace { traces.append((trace, settlement.id, settlement.now)) }
-      }
-      for statement in PostgreSQLMailTable.update(settled, newContent: Set(settled.map(\.number))) {
-        transaction.queue(statement)
-      }
-      for statement in PostgreSQLMailTable.endVerifications(of: rejected) { transaction.queue(statement) }
-      if !reports.isEmpty { transaction.queue(PostgreSQLMailTable.add(reports)) }
-      if let statement = PostgreSQLBounceStore.add(traces) { transaction.queue(statement) }
-      if !marks.isEmpty { _ = try PostgreSQLBounceStore.add(marks, in: transaction) }
-      return results
-    }
+    try await self.settlements.run(settlements)
   }
 
   /// Extends leases.
