@@ -66,12 +66,31 @@ public final class PostgreSQLServer: Sendable {
     ]
   }
 
-  /// Runs `body` with an empty database, which is dropped afterwards.
+  // Databases that earlier tests have left empty, because creating one takes longer than emptying it.
+  private let idle = Mutex<[String]>([])
+
+  /// Runs `body` with a database that has nothing of Pabal.
   public func withDatabase<Value>(_ body: (String) async throws -> Value) async throws -> Value {
-    let name = "test\(UInt64.random(in: 0...UInt64.max))"
-    try run("CREATE DATABASE \(name)")
-    defer { _ = try? run("DROP DATABASE \(name) WITH (FORCE)") }
-    return try await body(name)
+    let name: String
+    if let used = idle.withLock({ $0.popLast() }) {
+      name = used
+    } else {
+      name = "test\(UInt64.random(in: 0...UInt64.max))"
+      try await runOnThread("CREATE DATABASE \(name)")
+    }
+    let value = try await body(name)
+    // A test may have left connections or settings. After a failure, the database isn't used again.
+    try await runOnThread(
+      "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '\(name)' AND pid <> pg_backend_pid(); "
+        + "ALTER DATABASE \(name) RESET ALL")
+    try await runOnThread("DROP SCHEMA IF EXISTS pabal CASCADE", in: name)
+    idle.withLock { $0.append(name) }
+    return value
+  }
+
+  // Tests share few threads, which a child process would keep.
+  private func runOnThread(_ sql: String, in database: String = "postgres") async throws {
+    _ = try await mapOnThreads([0]) { _ in Result { try self.run(sql, in: database) } }[0].get()
   }
 
   /// Runs SQL as the superuser. Returns the rows, one in a line, with `|` between columns.

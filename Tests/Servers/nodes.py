@@ -29,6 +29,8 @@ server_script, certificate, key, clock = sys.argv[3:7]
 steps = [(name, int(number)) for name, number in (step.split("=") for step in sys.argv[7:])]
 os.chdir(directory)
 environment = {name: value for name, value in os.environ.items() if not name.startswith("PABAL_")}
+# The server runs as another user.
+directory.chmod(0o755)
 (directory / "server").mkdir()
 server = subprocess.Popen(["bash", server_script, str(directory / "server"), certificate, key], stdin=subprocess.PIPE,
                           stdout=subprocess.PIPE, text=True, env=environment | {"DURABLE": "1"})
@@ -76,7 +78,7 @@ class Node:
         self.process = None
 
     def start(self, **extra):
-        end = time.monotonic() + 30
+        end = time.monotonic() + 120
         while time.monotonic() < end:
             if self.process is None or self.process.poll() is not None:
                 self.process = subprocess.Popen([pabal, "serve", "--config", f"node{self.number}.json"],

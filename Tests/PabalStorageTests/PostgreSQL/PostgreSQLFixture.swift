@@ -1,7 +1,7 @@
 import PabalStorage
 import PabalTesting
 
-/// Runs `body` with the settings of an empty database, which is dropped afterwards.
+/// Runs `body` with the settings of an empty database, which is emptied afterwards.
 func withPostgreSQL<Value>(
   _ server: PostgreSQLServer? = nil, pooled: Bool = false,
   _ body: (PostgreSQLSettings) async throws -> Value
