@@ -146,6 +146,58 @@ struct StorageCopyTests {
     }
   }
 
+  @Test func `a database that is being moved can't be used, and can again after a move that failed`()
+    async throws
+  {
+    let folder = try TemporaryDirectory()
+    let path = "\(folder.path)/pabal.sqlite"
+    let keys = Keyring(current: .random())
+    let source = try SQLiteDatabase(path, keys: keys)
+    try await source.outbox.add([mail(1)])
+    _ = try source.beginMoving()
+    source.close()
+    #expect(throws: StorageError(.moving, place: path)) { try SQLiteDatabase(path, keys: keys) }
+    try await withPostgreSQL { settings in
+      let destination = try PostgreSQLDatabase(settings, keys: keys)
+      try await destination.outbox.add([mail(2)])
+      #expect(throws: StorageError(.notEmpty, place: destination.place)) {
+        try StorageCopy.move(path, to: destination, keys: keys, at: second(1))
+      }
+      try SQLiteDatabase(path, keys: keys).close()
+
+      // Back: not while a node runs, and not by a role that can't rename the schema.
+      var node = settings
+      node.parameters.append(("application_name", "pabal"))
+      let running = try PostgreSQLDatabase(node, keys: keys)
+      #expect(throws: StorageError(.busy, place: destination.place)) {
+        try StorageCopy.move(destination, to: "\(path).back", keys: keys, at: second(2))
+      }
+      running.close()
+      let server = try PostgreSQLServer.shared()
+      let role = "role\(UInt32.random(in: 0...UInt32.max))"
+      try server.run(
+        """
+        CREATE ROLE \(role) LOGIN; GRANT USAGE ON SCHEMA pabal TO \(role);
+        GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA pabal TO \(role)
+        """, in: settings.database)
+      var restricted = settings
+      restricted.parameters = settings.parameters.filter { $0.keyword != "user" } + [("user", role)]
+      let other = try PostgreSQLDatabase(restricted, keys: keys)
+      #expect(throws: StorageError(.notPermitted, place: other.place)) {
+        try StorageCopy.move(other, to: "\(path).back", keys: keys, at: second(2))
+      }
+      other.close()
+      try server.run("DROP OWNED BY \(role); DROP ROLE \(role)", in: settings.database)
+      // Nothing of that keeps the database from being used.
+      try PostgreSQLDatabase(settings, keys: keys).close()
+      _ = try destination.beginMoving()
+      #expect(throws: StorageError(.moving, place: settings.place)) {
+        try PostgreSQLDatabase(settings, keys: keys)
+      }
+      destination.close()
+    }
+  }
+
   @Test func `each column of the schema is copied`() async throws {
     let server = try PostgreSQLServer.shared()
     try await withPostgreSQL(server) { settings in

@@ -25,6 +25,8 @@ public struct StorageError: Error, Sendable, Hashable, CustomStringConvertible {
     case gone
     /// This process has closed the file.
     case closed
+    /// `pabal storage copy` has begun to move the database, and hasn't finished.
+    case moving
     /// The database already has mail or verifications, so nothing is copied to it.
     case notEmpty
     /// The server of the database can't be reached now, for this reason.
@@ -65,14 +67,23 @@ public struct StorageError: Error, Sendable, Hashable, CustomStringConvertible {
     case .notFile, .foreign: "the database isn't one of Pabal"
     case .gone: "the database was deleted or replaced"
     case .notEmpty: "the database isn't empty"
+    case .moving: "the database is being moved"
     case .unreachable, .refused: "the database server can't be used"
     case .closed: "the service is stopping"
     case .other: "the log of the service says why"
     }
   }
 
+  /// Whether the database is on a server.
+  private var isOnServer: Bool { place.hasPrefix("postgresql://") }
+
   private var message: String {
     switch kind {
+    case .readOnly where isOnServer: "the database \(place) takes no writes"
+    case .notPermitted where isOnServer: "the database \(place) can't be used by this role"
+    case .foreign where isOnServer: "the schema pabal of the database \(place) belongs to another program"
+    case .corrupt where isOnServer: "the database \(place) is damaged or lacks a table"
+    case .moving: "the database \(place) is being moved by pabal storage copy"
     case .full: "the database \(place) can't grow: the disk is full"
     case .readOnly: "the database \(place) isn't writable"
     case .notPermitted: "the database \(place) can't be opened or created by this user"
@@ -101,6 +112,14 @@ public struct StorageError: Error, Sendable, Hashable, CustomStringConvertible {
 
   private var remedy: String? {
     switch kind {
+    case .readOnly where isOnServer:
+      "name the server that takes writes in \"storage\", or several in \"hosts\""
+    case .notPermitted where isOnServer: "grant the role what the page Several nodes lists, or use the owner"
+    case .foreign where isOnServer: "set another database in \"storage\""
+    case .corrupt where isOnServer: "restore it from a backup"
+    case .wrongKey where isOnServer: "use the key of the other nodes, or set another database in \"storage\""
+    case .newer where isOnServer: "run the newer version"
+    case .moving: "run pabal storage copy again to finish it"
     case .full: "free some space; no acknowledged mail is lost"
     case .readOnly: "make the file, its directory and its -wal and -shm files writable for this user"
     case .notPermitted: "make this user the owner of the file (0600) and its directory, or run as their owner"

@@ -1,22 +1,47 @@
 internal import PabalCore
 
 extension PostgreSQLDatabase {
-  private static let selectCopyID = PostgreSQLStatement(
-    "SELECT value FROM pabal.meta WHERE name = $1", [.text(copyIDName)])
-
-  private static func insertCopyID(_ id: [UInt8]) -> PostgreSQLStatement {
-    PostgreSQLStatement(
-      "INSERT INTO pabal.meta (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-      [.text(copyIDName), .bytes(id)])
+  private static func meta(_ name: String) -> PostgreSQLStatement {
+    PostgreSQLStatement("SELECT value FROM pabal.meta WHERE name = $1", [.text(name)])
   }
 
-  /// Returns the id of the move of this database, which is made at the first call.
-  func copyID() throws(StorageError) -> [UInt8] {
+  private static func setMeta(_ name: String, _ value: [UInt8]) -> PostgreSQLStatement {
+    PostgreSQLStatement(
+      "INSERT INTO pabal.meta (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+      [.text(name), .bytes(value)])
+  }
+
+  /// Throws if nodes use this database, or if this role can't rename its schema.
+  func checkMovable() throws(StorageError) {
+    let row = try pool.readNow { connection throws(PostgreSQLError) in
+      try connection.run([
+        PostgreSQLStatement(
+          """
+          SELECT pg_has_role(nspowner, 'USAGE') AND has_database_privilege(current_database(), 'CREATE'), EXISTS (
+            SELECT FROM pg_catalog.pg_stat_activity
+            WHERE datname = current_database() AND application_name = 'pabal' AND pid <> pg_backend_pid())
+          FROM pg_catalog.pg_namespace WHERE nspname = 'pabal'
+          """)
+      ])[0].rows.first
+    }.get()
+    guard let row, row.bool(0) else { throw StorageError(.notPermitted, place: place) }
+    guard !row.bool(1) else { throw StorageError(.busy, place: place) }
+  }
+
+  /// Records that this database is being moved. Returns the id of the move, which is made at the first call.
+  func beginMoving() throws(StorageError) -> [UInt8] {
     try pool.writeNow { transaction throws(PostgreSQLError) in
-      if let id = try transaction.run([Self.selectCopyID])[0].rows.first?.bytes(0) { return id }
+      if let id = try transaction.run([Self.meta(movingName)])[0].rows.first?.bytes(0) { return id }
       let id = [UInt8].random(count: 16)
-      transaction.queue(Self.insertCopyID(id))
+      transaction.queue(Self.setMeta(movingName, id))
       return id
+    }.get()
+  }
+
+  /// Permits the use of this database again.
+  func endMoving() throws(StorageError) {
+    try pool.writeNow { transaction throws(PostgreSQLError) in
+      transaction.queue(PostgreSQLStatement("DELETE FROM pabal.meta WHERE name = $1", [.text(movingName)]))
     }.get()
   }
 
@@ -26,7 +51,7 @@ extension PostgreSQLDatabase {
   ) throws -> StorageCopy.Result {
     try pool.writeNow { transaction throws(PostgreSQLError) in
       var result = StorageCopy.Result()
-      if try transaction.run([Self.selectCopyID])[0].rows.first?.bytes(0) == id {
+      if try transaction.run([Self.meta(movedFromName)])[0].rows.first?.bytes(0) == id {
         result.wasCopied = true
       } else {
         let found = try transaction.run(
@@ -51,7 +76,7 @@ extension PostgreSQLDatabase {
                 (SELECT coalesce(max(number), 0) + 1 FROM pabal.\(table.name)), false)
               """))
         }
-        transaction.queue(Self.insertCopyID(id))
+        transaction.queue(Self.setMeta(movedFromName, id))
       }
       let counts = try transaction.run(
         ["mail", "mail WHERE state IN ('waiting', 'sending')", "verification"].map {

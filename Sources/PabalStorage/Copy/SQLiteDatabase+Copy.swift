@@ -3,22 +3,30 @@ internal import GRDB
 internal import PabalCore
 
 extension SQLiteDatabase {
-  /// Returns the id of the move of this database, which is made at the first call.
-  func copyID() throws(StorageError) -> [UInt8] {
+  /// Records that this database is being moved. Returns the id of the move, which is made at the first call.
+  func beginMoving() throws(StorageError) -> [UInt8] {
     try SQLiteDatabase.storageCall(path) {
       try pool.write { database in
-        if let id = try database.copyID() { return id }
+        if let id = try database.meta(movingName) { return id }
         let id = [UInt8].random(count: 16)
-        try database.run("INSERT INTO meta (name, value) VALUES (?, ?)", [copyIDName, id])
+        try database.run("INSERT INTO meta (name, value) VALUES (?, ?)", [movingName, id])
         return id
       }
+    }
+  }
+
+  /// Permits the use of this database again.
+  func endMoving() throws(StorageError) {
+    try SQLiteDatabase.storageCall(path) {
+      try pool.write { try $0.run("DELETE FROM meta WHERE name = ?", [movingName]) }
     }
   }
 }
 
 extension Database {
-  fileprivate func copyID() throws -> [UInt8]? {
-    try first("SELECT value FROM meta WHERE name = ?", [copyIDName]) { $0.bytes(0) }
+  /// Returns a value of the table `meta`.
+  func meta(_ name: String) throws -> [UInt8]? {
+    try first("SELECT value FROM meta WHERE name = ?", [name]) { $0.bytes(0) }
   }
 
   /// Reads a table in batches.
@@ -49,7 +57,7 @@ extension Database {
     _ id: [UInt8], place: String, _ read: ((StoredTable, [StoredRow]) throws -> Void) throws -> Void
   ) throws -> StorageCopy.Result {
     var result = StorageCopy.Result()
-    if try copyID() == id {
+    if try meta(movedFromName) == id {
       result.wasCopied = true
     } else {
       for name in ["mail", "verification", "suppression"]
@@ -71,7 +79,7 @@ extension Database {
             })
         }
       }
-      try run("INSERT OR REPLACE INTO meta (name, value) VALUES (?, ?)", [copyIDName, id])
+      try run("INSERT OR REPLACE INTO meta (name, value) VALUES (?, ?)", [movedFromName, id])
     }
     func count(_ rest: String) throws -> Int {
       try first("SELECT count(*) FROM \(rest)", []) { $0.count(0) } ?? 0

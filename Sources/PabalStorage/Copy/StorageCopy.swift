@@ -42,22 +42,27 @@ public enum StorageCopy {
   private static func copy(
     _ path: String, to destination: PostgreSQLDatabase, keys: Keyring, progress: (Int) -> Void
   ) throws(StorageError) -> Result {
-    let source = try SQLiteDatabase(path, keys: keys)
+    let source = try SQLiteDatabase(path, keys: keys, acceptsMoving: true)
     defer { source.close() }
-    let id = try source.copyID()
-    return try SQLiteDatabase.storageCall(path) {
-      try source.pool.read { database in
-        try destination.receive(id) { write in
-          var count = 0
-          for table in StoredTable.all {
-            try database.rows(of: table) { rows in
-              try write(table, rows)
-              count += rows.count
-              progress(count)
+    let id = try source.beginMoving()
+    do throws(StorageError) {
+      return try SQLiteDatabase.storageCall(path) {
+        try source.pool.read { database in
+          try destination.receive(id) { write in
+            var count = 0
+            for table in StoredTable.all {
+              try database.rows(of: table) { rows in
+                try write(table, rows)
+                count += rows.count
+                progress(count)
+              }
             }
           }
         }
       }
+    } catch {
+      if error.changedNothing { try? source.endMoving() }
+      throw error
     }
   }
 
@@ -66,25 +71,45 @@ public enum StorageCopy {
     _ source: PostgreSQLDatabase, to path: String, keys: Keyring, at now: Timestamp,
     progress: (Int) -> Void = { _ in }
   ) throws(StorageError) -> Result {
-    let id = try source.copyID()
-    let destination = try SQLiteDatabase(path, keys: keys)
-    defer { destination.close() }
-    var result = try SQLiteDatabase.storageCall(path) {
-      try destination.pool.write { database in
-        try database.receive(id, place: path) { write in
-          var count = 0
-          try source.readAll { table, rows in
-            try write(table, rows)
-            count += rows.count
-            progress(count)
+    try source.checkMovable()
+    let id = try source.beginMoving()
+    var result: Result
+    do throws(StorageError) {
+      let destination = try SQLiteDatabase(path, keys: keys)
+      defer { destination.close() }
+      result = try SQLiteDatabase.storageCall(path) {
+        try destination.pool.write { database in
+          try database.receive(id, place: path) { write in
+            var count = 0
+            try source.readAll { table, rows in
+              try write(table, rows)
+              count += rows.count
+              progress(count)
+            }
           }
         }
       }
+    } catch {
+      if error.changedNothing { try? source.endMoving() }
+      throw error
     }
     result.renamed = try source.renameSchema(at: now)
     return result
   }
 }
 
-/// The name of the row in `meta` that identifies a database that is being moved, in both databases.
-let copyIDName = "copy"
+extension StorageError {
+  /// Whether the destination certainly has nothing, so that the source may be used again.
+  fileprivate var changedNothing: Bool {
+    switch kind {
+    case .unreachable, .closed: false
+    default: true
+    }
+  }
+}
+
+/// The name of the row in `meta` of a database that is being moved. No node opens it then, because what it stored would stay
+/// behind.
+let movingName = "moving"
+/// The name of the row in `meta` of a database to which that one was moved, with the same value.
+let movedFromName = "moved from"

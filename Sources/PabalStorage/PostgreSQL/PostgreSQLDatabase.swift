@@ -25,22 +25,28 @@ public final class PostgreSQLDatabase: StorageDatabase {
   /// Connects, and creates or migrates the tables if their version is older than this program's. Blocks.
   ///
   /// Throws if the server can't be reached, if the tables are of a newer version that this program can't use, or if they
-  /// belong to other keys. A role without the right to change tables can open a database of this version.
-  public convenience init(_ settings: PostgreSQLSettings, keys: Keyring) throws(StorageError) {
+  /// belong to other keys. `acceptsMoving` is for the move of the database. A role without the right to change tables can open a database of this version.
+  public convenience init(
+    _ settings: PostgreSQLSettings, keys: Keyring, acceptsMoving: Bool = false
+  ) throws(StorageError) {
     let known = keys.checkValue
     do {
-      try self.init(settings, keyCheck: known, previousKeyChecks: keys.previousCheckValues)
+      try self.init(
+        settings, keyCheck: known, previousKeyChecks: keys.previousCheckValues, acceptsMoving: acceptsMoving)
     } catch {
       // Another process may have rotated the keys after they were read.
       keys.reload()
       guard error.kind == .wrongKey, keys.checkValue != known else { throw error }
-      try self.init(settings, keyCheck: keys.checkValue, previousKeyChecks: keys.previousCheckValues)
+      try self.init(
+        settings, keyCheck: keys.checkValue, previousKeyChecks: keys.previousCheckValues,
+        acceptsMoving: acceptsMoving)
     }
   }
 
   /// Like `init(_:keys:)`, for keys that these values identify.
   public init(
-    _ settings: PostgreSQLSettings, keyCheck: [UInt8], previousKeyChecks: [[UInt8]] = []
+    _ settings: PostgreSQLSettings, keyCheck: [UInt8], previousKeyChecks: [[UInt8]] = [],
+    acceptsMoving: Bool = false
   ) throws(StorageError) {
     place = settings.place
     let pool = PostgreSQLPool(settings)
@@ -59,6 +65,12 @@ public final class PostgreSQLDatabase: StorageDatabase {
       }.get()
       try pool.writeNow { transaction throws(PostgreSQLError) in
         try Self.verifyKey(keyCheck, previous: previousKeyChecks, transaction)
+        let moving = try transaction.run([
+          PostgreSQLStatement("SELECT FROM pabal.meta WHERE name = $1", [.text(movingName)])
+        ])[0]
+        guard acceptsMoving || moving.count == 0 else {
+          throw PostgreSQLError(kind: .statement, error: .moving)
+        }
       }.get()
     } catch {
       pool.close()

@@ -6,7 +6,8 @@ enum PostgreSQLFindings {
     """
     SELECT current_setting('synchronous_commit'), current_setting('fsync'),
       current_setting('synchronous_standby_names'), (SELECT count(*) FROM pg_catalog.pg_stat_replication),
-      current_setting('full_page_writes')
+      current_setting('full_page_writes'),
+      (SELECT count(*) FROM pg_catalog.pg_stat_replication WHERE sync_state IN ('sync', 'quorum'))
     """)
 
   /// Returns warnings about durability and notifications. Blocks.
@@ -29,6 +30,11 @@ enum PostgreSQLFindings {
         add(
           "fsync or full_page_writes is off: a crash may destroy the database",
           "set both to on in postgresql.conf")
+      }
+      if !standbys.isEmpty, row.count(5) == 0 {
+        add(
+          "commits wait for a standby, and none of synchronous_standby_names is connected",
+          "start the standby, or change synchronous_standby_names")
       }
       if row.count(3) > 0, standbys.isEmpty || row.text(0) == "local" {
         add(

@@ -22,9 +22,11 @@ public final class SQLiteDatabase: Sendable {
   ///   - path: The path of the file.
   ///   - keyCheck: Identifies the master key (`Keyring.checkValue`); the file must have been created with it.
   ///   - previousKeyChecks: Identify earlier keys. A file created with one of them is reassigned to the current key.
+  ///   - acceptsMoving: Whether a database that is being moved may be opened.
   ///   - busyTimeout: How long a call waits while another process has locked the file.
   public init(
-    _ path: String, keyCheck: [UInt8], previousKeyChecks: [[UInt8]] = [], busyTimeout: Duration = .seconds(10)
+    _ path: String, keyCheck: [UInt8], previousKeyChecks: [[UInt8]] = [],
+    busyTimeout: Duration = .seconds(10), acceptsMoving: Bool = false
   ) throws(StorageError) {
     self.path = path
     try DatabaseFile.prepare(path)
@@ -38,6 +40,7 @@ public final class SQLiteDatabase: Sendable {
         try database.execute(sql: "PRAGMA synchronous = FULL")
         try SQLiteMigration.migrate(database, place: path)
         try KeyCheck(current: keyCheck, previous: previousKeyChecks).verify(database, place: path)
+        if !acceptsMoving, try database.meta(movingName) != nil { throw StorageError(.moving, place: path) }
         return try DatabaseFileWatch(path, database)
       }
     }

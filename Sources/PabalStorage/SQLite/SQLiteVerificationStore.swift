@@ -61,21 +61,22 @@ public struct SQLiteVerificationStore: VerificationStore {
 }
 
 extension SQLiteDatabase {
-  /// Opens the file at `path`, which must belong to `keys`. Blocks.
+  /// Opens the file at `path`, which must belong to `keys`. Blocks. `acceptsMoving` is for the move of the database.
   public convenience init(
-    _ path: String, keys: Keyring, busyTimeout: Duration = .seconds(10)
+    _ path: String, keys: Keyring, busyTimeout: Duration = .seconds(10), acceptsMoving: Bool = false
   ) throws(StorageError) {
     let known = keys.checkValue
     do {
       try self.init(
-        path, keyCheck: known, previousKeyChecks: keys.previousCheckValues, busyTimeout: busyTimeout)
+        path, keyCheck: known, previousKeyChecks: keys.previousCheckValues, busyTimeout: busyTimeout,
+        acceptsMoving: acceptsMoving)
     } catch {
       // Another process may have rotated the keys after they were read and before the file was opened.
       keys.reload()
       guard error.kind == .wrongKey, keys.checkValue != known else { throw error }
       try self.init(
-        path, keyCheck: keys.checkValue, previousKeyChecks: keys.previousCheckValues, busyTimeout: busyTimeout
-      )
+        path, keyCheck: keys.checkValue, previousKeyChecks: keys.previousCheckValues,
+        busyTimeout: busyTimeout, acceptsMoving: acceptsMoving)
     }
   }
 }

@@ -73,13 +73,18 @@ extension StorageCommand {
             : "copy it with pabal storage backup, or set storage.postgresql")
       }
       let settings = isURI ? try sourceSettings(source) : nil
+      guard isURI || SQLiteDatabase.exists(source) else {
+        throw CommandError(
+          .configuration, "the database \(printable(source)) doesn't exist",
+          remedy: "name the file; if it was copied before, nothing is left to do")
+      }
       let storage = try context.storage()
       defer { storage.database.close() }
       let now = storage.now()
       let report: (Int) -> Void = { if $0 % 5_000 < 500 { Terminal.progress("\($0) rows copied") } }
       do throws(StorageError) {
         if let settings {
-          let other = try PostgreSQLDatabase(settings, keys: storage.keys)
+          let other = try PostgreSQLDatabase(settings, keys: storage.keys, acceptsMoving: true)
           defer { other.close() }
           return try StorageCopy.move(
             other, to: context.configuration.storage.path, keys: storage.keys, at: now, progress: report)
@@ -95,7 +100,13 @@ extension StorageCommand {
 
     private func sourceSettings(_ uri: String) throws(CommandError) -> PostgreSQLSettings {
       do throws(SettingError) {
-        return PostgreSQLSettings(try PostgreSQLAddress(uri: uri))
+        var settings = PostgreSQLSettings(try PostgreSQLAddress(uri: uri))
+        // Nodes are recognized by this name.
+        for index in settings.parameters.indices
+        where settings.parameters[index].keyword == "application_name" {
+          settings.parameters[index].value = "pabal storage copy"
+        }
+        return settings
       } catch {
         throw CommandError(.configuration, error.message, remedy: error.remedy)
       }

@@ -66,7 +66,7 @@ struct TwoNodesTests {
       let renamed = try #require(copied["renamed"] as? String)
       #expect(renamed.contains("copied-") && FileManager.default.fileExists(atPath: renamed))
       let repeated = try site.pabal("storage", "copy", "--from", "pabal.sqlite")
-      #expect(repeated.status == 78 && repeated.errors.contains("No such file"))
+      #expect(repeated.status == 78 && repeated.errors.contains("nothing is left to do"))
       let backup = try site.pabal("storage", "backup", "x.sqlite")
       #expect(backup.status == 78 && backup.errors.contains("pg_dump"))
 
