@@ -140,7 +140,7 @@ extension CommandError {
   package init(_ error: StorageError) {
     let status: ExitStatus =
       switch error.kind {
-      case .busy, .full, .unreachable: .deferred
+      case .busy, .full, .unreachable, .unresolved: .deferred
       default: .configuration
       }
     self.init(status, [error.diagnostic])

@@ -31,6 +31,8 @@ public struct StorageError: Error, Sendable, Hashable, CustomStringConvertible {
     case notEmpty
     /// The server of the database can't be reached now, for this reason.
     case unreachable(String)
+    /// The connection was lost at the commit, and for a minute it couldn't be found out whether it happened.
+    case unresolved
     /// The server refused the connection, for this reason.
     case refused(String)
     /// Any other error. The text contains nothing of a mail.
@@ -69,6 +71,7 @@ public struct StorageError: Error, Sendable, Hashable, CustomStringConvertible {
     case .notEmpty: "the database isn't empty"
     case .moving: "the database is being moved"
     case .unreachable, .refused: "the database server can't be used"
+    case .unresolved: "the database server can't be reached; it isn't known whether the request was stored"
     case .closed: "the service is stopping"
     case .other: "the log of the service says why"
     }
@@ -98,6 +101,8 @@ public struct StorageError: Error, Sendable, Hashable, CustomStringConvertible {
     case .closed: "the database \(place) has been closed"
     case .notEmpty: "the database \(place) already has mail or verifications"
     case .unreachable(let text): "the database \(place) can't be reached: \(text)"
+    case .unresolved:
+      "the database \(place) can't be reached, and it isn't known whether the last transaction was committed"
     case .refused(let text): "the database \(place) refused the connection: \(text)"
     case .other(let text): "the database \(place) failed: \(text)"
     }
@@ -131,7 +136,8 @@ public struct StorageError: Error, Sendable, Hashable, CustomStringConvertible {
     case .gone:
       "restart pabal serve, after putting it back if that is possible; no mail is accepted until then"
     case .notEmpty: "copy to a database that is empty; nothing was changed"
-    case .unreachable: "check that the server runs and can be reached; no acknowledged mail is lost"
+    case .unreachable, .unresolved:
+      "check that the server runs and can be reached; no acknowledged mail is lost"
     case .refused: "check user, password and database in \"storage\""
     case .closed, .other: nil
     }

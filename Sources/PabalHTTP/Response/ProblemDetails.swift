@@ -273,7 +273,9 @@ extension ProblemDetails {
   private static func storageUnavailable(_ error: StorageError) -> ProblemDetails {
     var problem = ProblemDetails(
       "storage-unavailable", .serviceUnavailable, "The store failed",
-      detail: "\(error.reason); nothing was changed; try again")
+      detail: error.kind == .unresolved
+        ? "\(error.reason); ask for its state before you try again"
+        : "\(error.reason); nothing was changed; try again")
     problem.retryAfter = 5
     return problem
   }

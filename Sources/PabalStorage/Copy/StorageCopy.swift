@@ -102,7 +102,7 @@ extension StorageError {
   /// Whether the destination certainly has nothing, so that the source may be used again.
   fileprivate var changedNothing: Bool {
     switch kind {
-    case .unreachable, .closed: false
+    case .unreachable, .unresolved, .closed: false
     default: true
     }
   }

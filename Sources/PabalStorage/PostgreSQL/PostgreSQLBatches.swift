@@ -103,17 +103,19 @@ final class PostgreSQLBatches: Sendable {
     Task { await pool.onThread { self.drain() } }
   }
 
+  /// Runs one batch. The next one waits for a thread again, so that claims and reads get their turn.
   private func drain() {
-    while true {
-      let jobs = state.withLock { state in
-        let next = Array(state.jobs.prefix(Self.maxJobs))
-        state.jobs.removeFirst(next.count)
-        if next.isEmpty { state.drains -= 1 }
-        return next
-      }
-      guard !jobs.isEmpty else { return }
-      commit(jobs)
+    let jobs = state.withLock { state in
+      let next = Array(state.jobs.prefix(Self.maxJobs))
+      state.jobs.removeFirst(next.count)
+      return next
     }
+    if !jobs.isEmpty { commit(jobs) }
+    let goesOn = state.withLock { state in
+      if state.jobs.isEmpty { state.drains -= 1 }
+      return !state.jobs.isEmpty
+    }
+    if goesOn { startDrain() }
   }
 
   /// Runs jobs in one transaction and answers them.

@@ -37,26 +37,32 @@ final class PostgreSQLCoalescer<Element: Sendable, Value: Sendable>: Sendable {
         defer { state.isDraining = true }
         return !state.isDraining
       }
-      if startsDrain { Task { await pool.onThread { self.drain() } } }
+      if startsDrain { startDrain() }
     }
     return try result.get()
   }
 
+  private func startDrain() {
+    Task { await pool.onThread { self.drain() } }
+  }
+
+  /// Runs the waiting calls once. The next ones wait for a thread again, so that claims and reads get their turn.
   private func drain() {
-    while true {
-      let calls = state.withLock { state in
-        var count = 0
-        let next = state.calls.prefix { call in
-          defer { count += call.elements.count }
-          return count < limit
-        }
-        state.calls.removeFirst(next.count)
-        if next.isEmpty { state.isDraining = false }
-        return Array(next)
+    let calls = state.withLock { state in
+      var count = 0
+      let next = state.calls.prefix { call in
+        defer { count += call.elements.count }
+        return count < limit
       }
-      guard !calls.isEmpty else { return }
-      commit(calls)
+      state.calls.removeFirst(next.count)
+      return Array(next)
     }
+    if !calls.isEmpty { commit(calls) }
+    let goesOn = state.withLock { state in
+      if state.calls.isEmpty { state.isDraining = false }
+      return !state.calls.isEmpty
+    }
+    if goesOn { startDrain() }
   }
 
   private func commit(_ calls: [Call]) {

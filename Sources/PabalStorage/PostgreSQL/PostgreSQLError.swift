@@ -33,8 +33,9 @@ struct PostgreSQLError: Error, Sendable {
   /// what contains no values is kept.
   init(state: String, message: String) {
     switch state {
-    // The server is shutting down, crashed or starting; the connection is broken.
-    case "57P01", "57P02", "57P03", "57P05": self.init(kind: .connection, error: .unreachable(message))
+    // The server is shutting down, crashed or starting, or it ended a connection that was idle for too long.
+    case "57P01", "57P02", "57P03", "57P05", "25P03":
+      self.init(kind: .connection, error: .unreachable(message))
     case let state where state.hasPrefix("08"): self.init(kind: .connection, error: .unreachable(message))
     // After a failover, this connection is to a server that has become a standby.
     case "25006": self.init(kind: .connection, error: .readOnly)

@@ -117,8 +117,7 @@ final class PostgreSQLPool: Sendable {
     do throws(StorageError) {
       return try found.get()
     } catch {
-      throw PostgreSQLError(
-        kind: .statement, error: .unreachable("it isn't known whether the last transaction was committed"))
+      throw PostgreSQLError(kind: .statement, error: .unresolved)
     }
   }
 

@@ -57,7 +57,11 @@ final class PostgreSQLTransaction {
   private func start() -> [PostgreSQLStatement] {
     guard !hasBegun else { return [] }
     hasBegun = true
-    return [PostgreSQLStatement("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE")]
+    return [
+      PostgreSQLStatement("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"),
+      // If this machine is cut off, the server would keep the locks until it notices, which may take hours.
+      PostgreSQLStatement("SET LOCAL idle_in_transaction_session_timeout = '30s'"),
+    ]
   }
 
   /// The statement that inserts a marker. Without `ignoresExisting`, a transaction whose commit was already declared lost

@@ -17,7 +17,13 @@ struct SQLiteMigration: Sendable {
 
   /// Takes the missing steps, all or none. Throws if the file belongs to another program or to a newer version.
   static func migrate(_ database: Database, place: String) throws {
-    guard try verifiedVersion(database, place: place) != all.count else { return }
+    // In one transaction, because another process may create the tables meanwhile.
+    var isCurrent = false
+    try database.inTransaction(.deferred) {
+      isCurrent = try verifiedVersion(database, place: place) == all.count
+      return .commit
+    }
+    if isCurrent { return }
     try database.inTransaction(.immediate) {
       // Checked again inside the transaction, because another process may have taken them.
       let version = try verifiedVersion(database, place: place)

@@ -11,7 +11,8 @@ struct TwoNodesTests {
   }
 
   private func configuration(_ storage: String) -> String {
-    let more = #""serve": { "listen": "127.0.0.1:0", "clients": { CLIENTS } }, "storage": \#(storage),"#
+    let more =
+      #""serve": { "listen": "127.0.0.1:0", "clients": { CLIENTS } }, "storage": \#(storage), "verification": { "cooldown": "1h" },"#
     return TestSite.shipped.replacing("\"from\":", with: "\(more)\n  \"from\":")
   }
 

@@ -15,6 +15,8 @@ private final class DropFixture: Sendable {
   /// The submitter whose limit is reached.
   let limited = Mutex<Submitter?>(nil)
   let seconds = Mutex(0)
+  // Among many tests at once, minutes may pass between two rounds.
+  private let start = Timestamp.now()
   private let state = Mutex(DropReader.State())
 
   init(mode: mode_t = 0o3733, in parent: String? = nil) throws {
@@ -56,7 +58,6 @@ private final class DropFixture: Sendable {
 
   func round() async {
     var state = self.state.withLock { $0 }
-    let start = Timestamp.now()
     await DropReader(
       path, policy: { SMTPSessionPolicy() },
       now: { [self] in start + .seconds(seconds.withLock { $0 }) },
