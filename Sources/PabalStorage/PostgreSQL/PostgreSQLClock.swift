@@ -22,7 +22,7 @@ final class PostgreSQLClock: Sendable {
   static let statement = PostgreSQLStatement(
     "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint")
 
-  /// The current time: this machine's, as long as there is no reading.
+  /// The current time by the server's clock; by this machine's until the server has been asked.
   var now: Timestamp {
     guard let offset = reading.withLock({ $0?.offset }) else { return .now() }
     return Timestamp(milliseconds: offset + Self.monotonic())

@@ -17,11 +17,11 @@ struct PostgreSQLRowCache {
   struct Events {
     /// Their times, the newest first.
     var times: [Timestamp]
-    /// Whether there are no others.
+    /// Whether these are all events of the key.
     var isComplete: Bool
   }
 
-  // A value of `nil` says that there is no such row.
+  // A row that doesn't exist has the value `nil`.
   private(set) var verifications: [String: Verification?] = [:]
   // The ids of verifications that were pending when they were read or inserted, the newest first.
   private(set) var pending: [[UInt8]: [String]] = [:]
